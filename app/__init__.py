@@ -68,7 +68,7 @@ def load(
 
     Its `classes` are the class names in the order of the K logits or, for a regression, the target's name (K = 1). Its
     `preprocess` makes such inputs from images, fields or signals, and its `predict` the answers. Its `run_id` is the
-    ID of the run.
+    ID of the run. A model of your own that has such an attribute itself is the `module` of the returned one.
 
     `where` is a run, its folder, its stem, one of its files, its ID if it is below ./checkpoints, or
     hf://owner/name/path, which is downloaded to the cache. With `best` the weights are those that were best on

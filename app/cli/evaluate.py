@@ -11,6 +11,7 @@ from ..system.printable import printable
 from ..tables import sizes
 from . import options as o
 from .examples import page
+from .own_code import require_used
 from .screen import Screen, result, result_json
 
 if TYPE_CHECKING:
@@ -155,12 +156,12 @@ def _find(where: str | None, run: str | None, triple: dict[str, Any], checkpoint
             f"{problem}. Give a path, or --run ID, or --model, --size and --dataset (see `evaluate --help`)"
         )
     screen.stage("looking for the run")
-    if run:
-        return finding.by_id(run, checkpoints, screen.say)
-    if where:
+    if asked := run or where:
         from ..sharing import named as naming
 
-        return naming.run_of(where, checkpoints, screen.say)
+        found = (finding.by_id if run else naming.run_of)(asked, checkpoints, screen.say)
+        require_used(triple["model"], found)
+        return found
     if "model" in named:
         named["model"] = model_row(named["model"]).name
     if "size" in named:

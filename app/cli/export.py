@@ -13,6 +13,7 @@ from ..system.printable import printable
 from ..tables.formats import FORMATS
 from . import options as o
 from .examples import page
+from .own_code import require_used
 from .screen import Screen, result, result_json
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def export(
     with Screen() as screen:
         screen.stage("looking for the run")
         found = named.run_of(run, checkpoints, screen.say)
+        require_used(model, found)
         screen.stage(f"exporting to {form}")
         from .. import export as exporting  # torch, which a wrong name above should not wait for
 

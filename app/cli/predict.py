@@ -11,6 +11,7 @@ import typer
 from ..system.printable import NAME, printable
 from . import options as o
 from .examples import page
+from .own_code import require_used
 from .screen import result, result_json
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ def predict(
         which = chosen(best=best, ema=ema)
         screen.stage("looking for the run")
         found = named.run_of(run, checkpoints, screen.say)
+        require_used(model, found)
         screen.stage("predicting")
         from ..experiment import predicting  # torch, which a wrong name above should not wait for
         from ..experiment.options import Options

@@ -13,6 +13,7 @@ from ..errors import InputError, NotReproduced
 from ..tables import own
 from . import options as o
 from .examples import page
+from .own_code import require_used
 from .screen import Screen, program, result, result_json
 from .spelling import NEXT, apart
 
@@ -103,6 +104,7 @@ def reproduce(
         from ..results import published
 
         found = published.found(run, checkpoints, screen.say, which=chosen(best=best, ema=ema))
+        require_used(model, found.run)
         options = _options(device=device or "auto", threads=threads, fresh=fresh, **files)
         if trains:
             done = _trained(found, options, screen, into, checkpoints, new_seed)

@@ -11,6 +11,7 @@ import typer
 from ..tables.sizes import named
 from . import options as o
 from .examples import page
+from .own_code import require_used
 from .screen import Screen, result, result_json
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ def robust(
     with Screen(quiet=as_json) as screen:
         runs = _runs(names, checkpoints, screen, model)
         reference = _one(like, _runs([like], checkpoints, screen, model)) if like else []
+        require_used(model, *runs, *reference)
         chosen, severities = _corruptions(corruption, [*runs, *reference], cifar_c, frost), _severities(severity)
         _require_comparable(runs, reference, severities)
         from ..artifacts.which import chosen as chosen_weights

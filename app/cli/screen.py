@@ -5,7 +5,6 @@ That is one live line on a terminal, and a plain line every 30 s elsewhere.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import shutil
@@ -15,15 +14,17 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ..errors import InputError
+from ..system import output
 from ..system.duration import spoken
-from ..system.printable import LINE, lines, printable, without_secrets
+from ..system.printable import LINE, lines, printable
+from . import jsontext
 from .waiting import Waiting
 
 if TYPE_CHECKING:
@@ -61,37 +62,17 @@ def program() -> list[str]:
 
 def result(text: str, most: int = LINE) -> None:
     """Print a command's result on stdout, as lines of at most so many characters that a terminal never obeys."""
-    typer.echo(lines(text, most))
+    typer.echo(lines(text, most), file=output.results())
 
 
 def result_line(text: object) -> None:
     """Print one line of a command's result on stdout, such as a path, which may hold a line break."""
-    typer.echo(printable(text))
+    typer.echo(printable(text), file=output.results())
 
 
 def result_json(value: Any, *, indent: int | None = None) -> None:
     """Print a command's result on stdout as JSON, whose escapes keep every text as it is, but for secrets."""
-    text = json.dumps(value)
-    text = text if without_secrets(text) == text else json.dumps(_without_secrets(value))
-    typer.echo(_indented(text, indent) if indent else text)
-
-
-def _indented(text: str, indent: int) -> str:
-    """Return JSON as `json.dumps` indents it, whose own indenting took a third of a status of 1,000 runs."""
-    import msgspec  # not for every command
-
-    try:
-        return msgspec.json.format(text, indent=indent)
-    except msgspec.DecodeError:  # Python's NaN and Infinity, which are no JSON
-        return json.dumps(json.loads(text), indent=indent)
-
-
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {_without_secrets(name): _without_secrets(each) for name, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_secrets(each) for each in value]
-    return without_secrets(value) if isinstance(value, str) else value
+    typer.echo(jsontext.of(value, indent), file=output.results())
 
 
 def report(text: str, end: str = "\n") -> None:
@@ -115,7 +96,7 @@ def note(text: str) -> None:
 def width() -> int | None:
     """Return the width of the terminal behind stdout; None for a file or a pipe."""
     with suppress(OSError, ValueError, AttributeError):
-        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        return shutil.get_terminal_size().columns if (output.results() or sys.stdout).isatty() else None
     return None
 
 
@@ -163,23 +144,31 @@ def libraries_printable() -> Iterator[None]:
 
 
 class Screen:
-    """Prints to stderr; stdout stays for results. Leaving it ends the live line, so that an error has its own."""
+    """Prints to stderr, as what other code prints in its context. stdout stays for results.
+
+    Leaving the context ends the live line, so that an error has its own.
+    """
+
+    _takes_stdout = True
 
     def __init__(self, *, quiet: bool = False) -> None:
         self._quiet = quiet
         self._terminal = _is_terminal()
         self._shown = float("-inf")
         self._first_step: tuple[int, float] | None = None  # its number and when it ended
-        self._live = False
+        self._live, self._apart = False, ExitStack()
         self._turn = threading.RLock()  # the threads that push and that wait speak too
         self._waiting = Waiting(self._wait, terminal=self._terminal)
 
     def __enter__(self) -> Screen:
+        if self._takes_stdout:
+            self._apart.enter_context(output.for_results())
         if not self._quiet:
             self._waiting.start()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._apart.close()
         self._waiting.stop()
         self._end_live()
 

@@ -11,7 +11,12 @@ LOGGER = "isoscale"
 
 
 class Silent(Screen):
-    """Sends notes to the logger `isoscale` at the level INFO, which prints nothing by default."""
+    """Sends notes to the logger `isoscale` at the level INFO, which prints nothing by default.
+
+    The program that calls isoscale keeps its stdout.
+    """
+
+    _takes_stdout = False
 
     def __init__(self) -> None:
         super().__init__(quiet=True)

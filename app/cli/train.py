@@ -110,8 +110,10 @@ def cached(settings: Mapping[str, Any], *, verbose: bool = True) -> Cached:
     with _screen(verbose=verbose) as screen:
         screen.stage("looking up the dataset")
         from .. import data
+        from ..data.asking import require_of_reading
         from ..experiment import run as experiment
 
+        require_of_reading(settings)
         config = experiment.plan(command.request, screen, command.config)
         ask = data.ask_of(config.to_json(), **data.where(command.request))
         return data.prepare(ask, screen.say, screen.reading)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.abc
 import importlib.util
+import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -14,15 +15,14 @@ from contextlib import contextmanager, redirect_stdout
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InputError
-from ..tables import keywords, own
+from ..errors import InputError, Stopped
+from ..system import signals
+from ..tables import imports, keywords, own
 from ..tables.own import OwnModel
 from ..tables.shape import Extent, Shape, extent
 
 if TYPE_CHECKING:
     from torch import nn
-
-_MODULE = "isoscale_own_"  # before the name of such a module among the imported ones
 
 
 class _Text(importlib.abc.ExecutionLoader):
@@ -43,7 +43,7 @@ class _Text(importlib.abc.ExecutionLoader):
 @cache
 def _loaded(model: OwnModel) -> Callable[..., Any]:
     """Return the class or function of a file, whose code is run once in a process."""
-    name = f"{_MODULE}{model.sha256[:16]}"
+    name = f"{imports.MODULE}{model.sha256[:16]}"
     if name not in sys.modules:
         spec = importlib.util.spec_from_loader(name, _Text(model))
         assert spec and spec.loader
@@ -51,6 +51,7 @@ def _loaded(model: OwnModel) -> Callable[..., Any]:
         try:
             with blamed(model, "this file cannot be imported"), redirect_stdout(sys.stderr):
                 spec.loader.exec_module(module)
+            imports.require_values(model.path, vars(module))
         except InputError:
             del sys.modules[name]
             raise
@@ -62,17 +63,35 @@ def _loaded(model: OwnModel) -> Callable[..., Any]:
 
 @contextmanager
 def blamed(model: OwnModel, what: str, *, hint: str = "") -> Iterator[None]:
-    """Raise InputError with the file and the line for what the user's code raises."""
+    """Raise InputError with the file and the line for what the user's code raises, and for what it may not import."""
     try:
-        yield
-    except InputError:
+        with _interrupts() as came, imports.watched(model.path):
+            yield
+    except (InputError, Stopped, GeneratorExit):
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt) and came:
+            raise
         frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == model.path]
         line = f", line {frames[-1].lineno}" if frames else ""
         said = str(error).strip().split("\n")[0].rstrip(".")
         said = f"{type(error).__name__}: {said}" if said else type(error).__name__
         raise InputError(f"{model}{line}: {what} ({said}). Fix the file, or the values that it gets{hint}") from error
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Yield the signals of Ctrl-C that come in the context. Without one, a KeyboardInterrupt is the code's."""
+    came: list[int] = []
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(number: int, frame: Any) -> None:
+        came.append(number)
+        if callable(before):
+            before(number, frame)
+
+    with signals.handled({signal.SIGINT: interrupt} if callable(before) else {}):
+        yield came
 
 
 def constructor(name: str) -> Callable[..., nn.Module]:

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from ..errors import InputError
+from ..errors import InputError, failure_of
 from ..system import home
 from .sources import words
 from .store.cache import Cached
 
+_LONGEST = 255  # bytes of a name in a file system
 _DIMENSIONS = (3, 4)  # (N, H, W) and (N, H, W, C)
 
 
@@ -71,18 +72,34 @@ def folder_of(images: Any, labels: Any, folder: Path | None = None) -> Path:
             return target
         raise InputError(f"the folder {target} exists and does not contain these arrays. Give another folder")
     aside = target.with_name(f".{target.name}.{os.getpid()}.aside")
-    shutil.rmtree(aside, ignore_errors=True)
-    for name in dict.fromkeys(names):
-        (aside / name).mkdir(parents=True)
-    for number, (image, name) in enumerate(zip(pixels, names, strict=True)):
-        Image.fromarray(image).save(aside / name / f"{number:07d}.png", compress_level=1)
-    (aside / mark.name).write_text(digest)
-    aside.rename(target)
+    try:
+        _write(aside, pixels, names)
+        (aside / mark.name).write_text(digest)
+        aside.rename(target)
+    except OSError as error:
+        raise (failure_of(error) or _unwritable(target, error)) from error
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
     return target
 
 
+def _write(folder: Path, pixels: np.ndarray, names: Sequence[str]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in dict.fromkeys(names):
+        (folder / name).mkdir(parents=True)
+    for number, (image, name) in enumerate(zip(pixels, names, strict=True)):
+        Image.fromarray(image).save(folder / name / f"{number:07d}.png", compress_level=1)
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(f"the folder {folder} cannot be written ({error.strerror or error}). Give another folder")
+
+
 def _pixels(images: Any) -> np.ndarray:
-    found = np.asarray(images)
+    try:
+        found = np.asarray(images)
+    except ValueError:  # of different shapes
+        raise InputError("the images differ in size. Give all of them the same height, width and channels") from None
     found = found[..., 0] if found.ndim == _DIMENSIONS[1] and found.shape[3] == 1 else found
     fits = found.ndim in _DIMENSIONS and (found.ndim == _DIMENSIONS[0] or found.shape[3] in (3, 4))
     if found.dtype != np.uint8 or not fits or not found.size:
@@ -94,7 +111,10 @@ def _pixels(images: Any) -> np.ndarray:
 
 def _names(labels: Any) -> list[str]:
     """Return the class of each image, which is the name of its folder. Numbers have equal lengths, to stay in order."""
-    found: Sequence[Any] = np.asarray(labels).tolist()
+    try:
+        found: Sequence[Any] = np.asarray(labels).tolist()
+    except ValueError:  # lists of different lengths
+        found = ()
     if not isinstance(found, list) or not all(isinstance(each, int | str) for each in found):
         raise InputError("the labels are not whole numbers or class names. Give one of them per image")
     if wrong := [each for each in found if isinstance(each, int) and (each < 0 or isinstance(each, bool))]:
@@ -110,4 +130,6 @@ def _names(labels: Any) -> list[str]:
             )
         if not name or "/" in name or name.startswith(".") or not name.isprintable() or words.split_of(name):
             raise InputError(f"the class name {name!r} cannot be the name of a class folder. Use another name")
+        if (length := len(os.fsencode(name))) > _LONGEST:
+            raise InputError(f"the class name {name[:40]}... has {length} bytes. Use at most {_LONGEST}")
     return names

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..errors import InputError
 from ..tables import revisions
 from ..tables.datasets import dataset_row, is_local
 from ..tables.decoding import decoding_of
@@ -17,6 +18,22 @@ from .sources import fields, folders, signals
 from .sources.opening import fingerprint
 from .sources.source import Ask
 from .splits import holdout
+
+_DECIDE = (  # how a dataset is read; `patch` must divide the side
+    "dataset", "dataset_config", "revision", "image", "patch", "image_column", "label_column", "group_column",
+    "bit_depth", "skip_unreadable", "folds", "fold", "test_fraction", "val_split", "test_split", "split_folders",
+    "class_level", "field", "target", "crop", "mirror", "background", "range", "grid", "stored_dtype", "data", "design",
+    "filelist",
+)  # fmt: skip
+
+
+def require_of_reading(settings: Mapping[str, Any]) -> None:
+    """Raise InputError for a setting of `train` that does not decide how a dataset is read. None is no setting."""
+    if others := [name for name, value in settings.items() if value is not None and name not in _DECIDE]:
+        raise InputError(
+            f"{others[0]} has no effect on how a dataset is read. Omit it. Settings with an effect: "
+            f"{', '.join(_DECIDE[1:])}"
+        )
 
 
 def where(request: Mapping[str, Any]) -> dict[str, Any]:

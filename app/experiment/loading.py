@@ -6,6 +6,7 @@ import dataclasses
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,29 @@ from ..system.durable import content
 from ..tables import own
 from ..tables.decoding import decoding_of
 
+_ATTRIBUTES = ("classes", "predict", "preprocess", "run_id")  # of a loaded model
 _OF_PNG = ("1", "LA", "P", "RGBA", "I;16", "I", "F")  # I and F are refused, as in files
+
+
+class Wrapped(nn.Module):
+    """A model that has an attribute of the same name as one of a loaded model. `module` is that model.
+
+    Other attributes are those of `module`, and so are calls.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, *inputs: Any, **named: Any) -> Any:
+        """Return what the model returns."""
+        return self.module(*inputs, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(super().__getattr__("module"), name)
 
 
 class Preprocess:
@@ -139,6 +162,8 @@ def _predictor(model: nn.Module, config: RunConfig, classes: tuple[str, ...], pr
 
     def predict(given: Any, *, batch_size: int = 64) -> Predictions:
         """Return the answers to one input or a list of inputs, as `preprocess` takes them. Raises InputError."""
+        if not isinstance(batch_size, Integral) or batch_size < 1:
+            raise InputError(f"batch_size={batch_size!r} is not a number of inputs. Use a whole number from 1")
         inputs = given if isinstance(given, list | tuple) else [given]
         with torch.no_grad():
             parts = [
@@ -161,6 +186,8 @@ def load(
     own.ask(model)
     run = named.run_of(str(where), Path("checkpoints"), lambda _: None)
     run.require_done()
+    if model is not None:
+        own.require_used(model, {run.config.model: run.config.model_sha256})
     which = chosen(best=best, ema=ema)
     which.require(run)
     models.require_file(run.config)
@@ -180,6 +207,7 @@ def _loaded(run: Run, here: place.Place, weights: str) -> nn.Module:
     model = here.laid_out(models.build(run.config, **how.of_the_model).to(here.device))
     checkpoint.load_weights(getattr(run.files, weights), model)
     names, preprocess = tuple(run.record.data.class_names), preprocess_of(run, here.device)
-    vars(model).update(classes=names, preprocess=preprocess, run_id=run.record.run_id)
-    vars(model).update(predict=_predictor(model, run.config, names, preprocess))
+    model = Wrapped(model) if {*_ATTRIBUTES} & {*dir(model)} else model
+    values = (names, _predictor(model, run.config, names, preprocess), preprocess, run.record.run_id)
+    vars(model).update(zip(_ATTRIBUTES, values, strict=True))
     return model.eval()

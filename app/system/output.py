@@ -13,11 +13,14 @@ import select
 import signal
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import TextIO
 
 _GONE = (errno.EPIPE, errno.EBADF, errno.EIO, errno.ENXIO, errno.ECONNRESET)  # permanent: reader, file, terminal
 _PATIENCE = 1.0  # seconds for a reader of a stream that does not block
 _STANDARD = (0, 1, 2)
+_APART: list[TextIO] = []  # standard output, once for each context of `for_results`
 
 
 class _Lasting(io.RawIOBase):
@@ -71,6 +74,24 @@ def last() -> None:
             _to_nowhere(descriptor)
     sys.stdout, sys.stderr = _lasting(sys.stdout, 1, "<stdout>"), _lasting(sys.stderr, 2, "<stderr>")
     vars(sys).update(__stdout__=sys.stdout, __stderr__=sys.stderr)  # else the first ones fail at exit
+
+
+@contextmanager
+def for_results() -> Iterator[None]:
+    """Send to stderr what is printed on stdout in the context, such as the prints of a user's model."""
+    before = sys.stdout
+    _APART.append(results() or before)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = before
+        _APART.pop()
+
+
+def results() -> TextIO | None:
+    """Return standard output within `for_results`, where results are written to it by name, else None."""
+    return _APART[-1] if _APART else None
 
 
 def failure() -> OSError | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import ast
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import InputError
+from . import imports
 
 OWN = "own/"  # before the name of such a model, which is own/NAME-DIGEST
 FAMILY = "own"
@@ -65,7 +67,7 @@ def read(text: str) -> OwnModel:
     path = spelled["path"]
     content = _content(path)
     tree = _tree(path, content)
-    _require_one_file(path, tree)
+    imports.require_installed(path, tree)
     found = _definition(path, spelled["name"] or "", tree)
     keywords, required = _keywords(f"{path}:{found.name}", found)
     own = OwnModel(
@@ -123,6 +125,23 @@ def require(model: str, sha256: str | None = None) -> OwnModel:
     )
 
 
+def require_used(text: str, models: Mapping[str, str | None]) -> None:
+    """Raise InputError for a file that is the model of no run.
+
+    `models` are those of the runs, each with its file's sha256, or None for a model that needs no file.
+    """
+    given = read(text)
+    if models.get(given.model) == given.sha256:
+        return
+    name, sha256 = next((each for each in models.items() if each[1]), (", ".join(models), None))
+    if sha256 is None:
+        raise InputError(f"--model {text} has no effect: the run's model is {name}, which needs no file. Omit it")
+    raise InputError(
+        f"{text} has the sha256 {given.sha256}, but the run's model is {title(name)} from a file with the sha256 "
+        f"{sha256}. Give the same file with --model FILE.py:{title(name)}"
+    )
+
+
 def _content(path: str) -> bytes:
     try:
         with Path(path).expanduser().open("rb") as file:
@@ -133,6 +152,8 @@ def _content(path: str) -> bytes:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise InputError(f"the model's file {path} cannot be read ({why}). Give an existing FILE.py:NAME") from None
+    if b"\0" in found:
+        raise InputError(f"the model's file {path} contains NUL bytes, so it is not Python text. Give a Python file")
     if len(found) > _MOST_BYTES:
         raise InputError(
             f"the model's file {path} is larger than {_MOST_BYTES:,} bytes, and each run's record contains its text. "
@@ -145,25 +166,9 @@ def _tree(path: str, content: bytes) -> ast.Module:
     try:
         return ast.parse(content, filename=path)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        line = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        line = f", line {error.lineno}" if isinstance(error, SyntaxError) and error.lineno else ""
         what = error.msg if isinstance(error, SyntaxError) else error
         raise InputError(f"{path}{line}: this is not Python ({what}). Fix the file") from None
-
-
-def _require_one_file(path: str, tree: ast.Module) -> None:
-    """Raise InputError for an import of a neighbouring file, whose content would not be part of the run ID."""
-    folder = Path(path).expanduser().parent
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Import | ast.ImportFrom):
-            continue
-        of = [each.name for each in node.names] if isinstance(node, ast.Import) else [node.module or ""]
-        for name in ["." * node.level] if isinstance(node, ast.ImportFrom) and node.level else of:
-            first = name.split(".")[0]
-            if not first or (folder / f"{first}.py").exists() or (folder / first / "__init__.py").exists():
-                raise InputError(
-                    f"{path}, line {node.lineno}: the import of {name} is of another file, which is not part of the "
-                    "run ID. Put all code of the model into one file, or into an installed package"
-                )
 
 
 def _definition(path: str, name: str, tree: ast.Module) -> ast.ClassDef | ast.FunctionDef:

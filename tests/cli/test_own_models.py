@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.artifacts.runs import find_runs
+from app.errors import InputError
+from app.experiment.loading import load
 from app.tables import own
 
 pytestmark = pytest.mark.slow
@@ -42,6 +44,30 @@ def test_a_run_is_evaluated_and_predicts_with_its_file_and_with_no_other(call, n
         listed = call("models --model net.py:ConvNet --dataset digits --json")
         assert [row["parameters"] for row in json.loads(listed.out)] == [37_898] and not listed.err
         assert call(f"runs show {run.record.run_id}").code == 0
+
+
+def test_a_file_that_is_not_the_model_of_the_run_is_refused(call, run, net):
+    commands = ["evaluate RUN", "evaluate --run RUN", "export RUN --format pt2", "predict RUN .", "robust RUN"]
+    for command in (*commands, "reproduce RUN"):
+        refused = call(f"{command.replace('RUN', run.record.run_id)} --model net.py:ConvNet")
+        assert refused.code == 2 and "which needs no file. Omit it" in refused.err, refused
+    assert not [*Path().glob("*.pt2")]
+    with pytest.raises(InputError, match="needs no file"):
+        load(run.files.record, model="net.py:ConvNet")
+
+
+def test_what_a_forward_pass_prints_is_not_in_the_json_on_stdout(call, net, work):
+    net.write_text(net.read_text().replace("x = self.pool", "print('passed')\n        x = self.pool"))
+    trained = call(f"train --model net.py:ConvNet --model-args width=8,depth=1 {SHORT} --json")
+    (run,) = find_runs(work / "checkpoints")
+    for command in (
+        "evaluate RUN --again",
+        "export RUN --format pt2",
+        "robust RUN --corruption gaussian_noise --severity 1",
+    ):
+        done = call(f"{command.replace('RUN', run.record.run_id)} --model net.py:ConvNet --json")
+        assert done.code == 0 and json.loads(done.out) and "passed" in done.err, (command, done)
+    assert json.loads(trained.out)["run_id"] == run.record.run_id and "passed" in trained.err
 
 
 def test_a_study_matches_the_model_to_another_and_compares_both(call, net, work):

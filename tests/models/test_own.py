@@ -1,7 +1,11 @@
 """Models of the user's files: named by content, run only if named, checked before step 0, on every kind of data."""
 
+import copy
 import dataclasses
+import importlib
+import sys
 
+import numpy as np
 import pytest
 import torch
 
@@ -91,13 +95,16 @@ def test_a_run_is_named_by_the_content_of_the_file_and_not_by_its_path(tmp_path)
         ("class Net:\n    def __init__(self, *, channels, classes): pass", "net.py:Net", "image or length"),
         ("class Net: pass", "net.py:Net", "no __init__"),
         ("class Net(:", "net.py:Net", "line 1"),
-        ("from other import x\n" + NET, "net.py:Net", "another file"),
-        ("from . import x\n" + NET, "net.py:Net", "another file"),
+        ("class Net:\n\0", "net.py:Net", "NUL bytes"),
+        ("from other import x\n" + NET, "net.py:Net", "line 1: other is imported from"),
+        ("from . import x\n" + NET, "net.py:Net", "line 1: . is imported from a neighbouring file"),
+        ("def f():\n    import parts.size\n" + NET, "net.py:Net", "line 2: parts.size is imported from"),
     ],
 )
 def test_a_file_without_such_a_model_is_refused_before_it_is_run(tmp_path, monkeypatch, text, asked, says):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "other.py").write_text("x = 1")
+    written(tmp_path / "parts", "WIDTH = 4", "size.py")
     if text is not None:
         written(tmp_path, text)
     with pytest.raises(InputError, match=r"\.py") as error:
@@ -211,6 +218,29 @@ def test_a_record_is_read_without_the_file_and_its_code_is_never_run(tmp_path, m
     assert load(run.files.record, model=f"{written(tmp_path / 'c', NET)}:Net").classes == tuple("0123456789")
 
 
+def test_attributes_of_the_model_stay_where_a_loaded_model_has_others_of_these_names(tmp_path):
+    names = "self.classes = classes; self.preprocess = nn.Identity(); self.predict = len; self.run_id = 7; self.first ="
+    text = NET.replace("self.first =", names).replace("x).relu", "self.preprocess(x)).relu")
+    file = written(tmp_path, text.replace("mean((2, 3)))", "mean((2, 3))).reshape(-1, self.classes)"))
+    run = trained(tmp_path / "runs", file)
+    model = load(run.files.record, model=f"{file}:Net")
+    images = [np.full((8, 8), shade, np.uint8) for shade in (0, 90)]
+    found = model.predict(images)
+    assert isinstance(model, torch.nn.Module) and model.run_id == run.record.run_id and found.names[0] in model.classes
+    assert model(model.preprocess(images)).shape == (2, 10)
+    assert (model.module.classes, model.module.run_id, model.module.predict("abc")) == (10, 7, 3)
+    assert model.head is model.module.head and not copy.deepcopy(model).training
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5])
+def test_a_batch_size_that_is_no_number_of_inputs_is_refused(tmp_path, batch_size):
+    file = written(tmp_path, NET)
+    model = load(trained(tmp_path / "runs", file).files.record, model=f"{file}:Net")
+    assert not hasattr(model, "module")
+    with pytest.raises(InputError, match="Use a whole number from 1"):
+        model.predict([np.zeros((8, 8), np.uint8)], batch_size=batch_size)
+
+
 def test_batch_statistics_are_found_so_that_a_batch_is_not_split(tmp_path):
     normed = NET.replace("nn.Dropout(dropout)", "nn.BatchNorm2d(width)")
     assert models.has_batch_statistics(config_of(written(tmp_path / "a", normed)))
@@ -264,6 +294,58 @@ def test_what_the_file_prints_goes_to_stderr(tmp_path, capsys):
     models.build(config_of(file), attention_path="none")
     found = capsys.readouterr()
     assert found.out == "" and "read" in found.err and "built" in found.err
+
+
+@pytest.mark.parametrize("on_path", ["here", "PYTHONPATH"])
+def test_an_import_of_another_folder_is_refused_unless_it_is_of_installed_packages(tmp_path, monkeypatch, on_path):
+    written(tmp_path / "parts", "WIDTH = 4", "size.py")
+    written(tmp_path / "site-packages" / "wide", "WIDTH = 4", "__init__.py")
+    if on_path == "PYTHONPATH":
+        monkeypatch.syspath_prepend(tmp_path)
+    else:
+        monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path / "site-packages")
+    installed = written(tmp_path / "a", "import wide, json, sys, timm, gone_for_good\n" + NET)
+    assert own.read(f"{installed}:Net")
+    other = written(tmp_path / "b", "from parts.size import WIDTH\n" + NET)
+    with pytest.raises(InputError, match=r"line 1: parts.size is imported from \S+parts, which is not part of the run"):
+        own.read(f"{other}:Net")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "importlib.import_module('parts.size')",
+        "(sys.path.insert(0, sys.modules['os'].path.dirname(__file__) + '/parts'), importlib.import_module('size'))",
+    ],
+)
+def test_an_import_by_a_computed_name_is_refused_at_each_attempt(tmp_path, monkeypatch, line):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    written(tmp_path / "parts", "WIDTH = 4", "size.py")
+    config = config_of(written(tmp_path, f"import importlib, sys\n{line}\n" + NET))
+    for _ in range(2):
+        assert "which is not part of the run ID" in tried(config)
+
+
+def test_a_module_that_the_process_had_imported_before_is_refused(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    written(tmp_path, "def width(): return 4", "sized.py")
+    importlib.import_module("sized")
+    file = written(tmp_path, "import sys\nwidth = sys.modules['sized'].width\n" + NET)
+    assert "width is from" in tried(config_of(file))
+    monkeypatch.delitem(sys.modules, "sized")
+
+
+def test_a_keyboard_interrupt_that_the_file_raises_is_an_error_of_the_file(tmp_path):
+    file = written(tmp_path, NET + "raise KeyboardInterrupt\n")
+    assert "line 14: this file cannot be imported (KeyboardInterrupt)" in tried(config_of(file))
+
+
+def test_an_interrupt_while_the_file_is_imported_interrupts_the_command(tmp_path):
+    file = written(tmp_path, NET + "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n")
+    with pytest.raises(KeyboardInterrupt):
+        models.require(config_of(file))
 
 
 def test_an_unfinished_run_of_an_earlier_text_of_the_file_is_reported(tmp_path):
