@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from ..config.settings import Data, options_of
 from ..errors import InputError
 from ..tables import revisions
 from ..tables.datasets import dataset_row, is_local
@@ -19,20 +20,25 @@ from .sources.opening import fingerprint
 from .sources.source import Ask
 from .splits import holdout
 
-_DECIDE = (  # how a dataset is read; `patch` must divide the side
-    "dataset", "dataset_config", "revision", "image", "patch", "image_column", "label_column", "group_column",
-    "bit_depth", "skip_unreadable", "folds", "fold", "test_fraction", "val_split", "test_split", "split_folders",
-    "class_level", "field", "target", "crop", "mirror", "background", "range", "grid", "stored_dtype", "data", "design",
-    "filelist",
+_LATER = (  # settings of the data that act on what was read
+    "augment", "split_seed", "repeat", "val_fraction", "limit_train", "limit_val", "limit_test",
 )  # fmt: skip
+_OTHERS = (
+    "image",
+    "patch",
+    "data",
+    "design",
+    "filelist",
+)  # that decide how a dataset is read; `patch` divides the side
 
 
 def require_of_reading(settings: Mapping[str, Any]) -> None:
     """Raise InputError for a setting of `train` that does not decide how a dataset is read. None is no setting."""
-    if others := [name for name, value in settings.items() if value is not None and name not in _DECIDE]:
+    deciding = [*(name for name in options_of(Data) if name not in _LATER), *_OTHERS]
+    if others := [name for name, value in settings.items() if value is not None and name not in deciding]:
         raise InputError(
             f"{others[0]} has no effect on how a dataset is read. Omit it. Settings with an effect: "
-            f"{', '.join(_DECIDE[1:])}"
+            f"{', '.join(deciding[1:])}"
         )
 
 

@@ -95,8 +95,9 @@ def draw(runs: list[Run], folder: Path, *, canvas: Canvas = USUAL) -> list[Path]
     series, dataset, paths = series_of(runs), checks.file_part(runs[0].config.dataset), list[Path]()
     for size in dict.fromkeys(each.size for each in series):
         its = [each for each in series if each.size == size]
+        units = Units.of(its[0].runs[0])
         for inputs in drawn:
-            made = _of_size(size, its, found, inputs, canvas)
+            made = _of_size(size, its, found, inputs, units, canvas)
             paths += style.save(made, folder / f"{inputs.texts[0]}_{checks.file_part(size)}_{dataset}", canvas)
     return paths
 
@@ -124,11 +125,11 @@ def _read(run: Run) -> Parts:
 
 
 def _of_size(
-    size: str, series: Sequence[Series], found: Mapping[Path, Parts], inputs: Inputs, canvas: Canvas
+    size: str, series: Sequence[Series], found: Mapping[Path, Parts], inputs: Inputs, units: Units, canvas: Canvas
 ) -> Figure:  # fmt: skip
     shares, rights = [], []
     rows = _rows([found[run.files.record] for each in series for run in each.runs], inputs)
-    codes = Units.of(series[0].runs[0]).codes(rows)
+    codes = units.codes(rows)
     for each in series:
         parts = [found[run.files.record] for run in each.runs]
         rights.append(line(each.architecture, parts, "correct", 100.0, inputs=inputs, rows=rows, codes=codes))

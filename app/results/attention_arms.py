@@ -12,6 +12,7 @@ from ..artifacts.index import Entry
 from ..artifacts.runs import Run
 from ..errors import InputError
 from . import arms, attended, audit, family, tuning
+from .alike import Search
 from .arms import Arm
 from .attended import Difference, Parts
 from .attention_units import Units
@@ -59,7 +60,8 @@ def answered(parts: Mapping[str, Sequence[Run]], measured: Measured, entries: Se
             continue
         notes += [each.line for each in chosen.exclusions]
         found[dataset] = chosen.arms
-    units = {arm.run_ids: Units.of(arm.runs[0]) for its in found.values() for arm in its}
+    search = Search()
+    units = {arm.run_ids: Units.of(arm.runs[0], search) for its in found.values() for arm in its}
     notes += sorted({each.gap for each in units.values() if each.gap})
     notes += sorted(
         {f"groups of test rows count as one example: {each.about}" for each in units.values() if each.about}

@@ -42,9 +42,7 @@ class Worker:
     ranks: int = 1  # processes of each training, which `torchrun` starts
     ahead: int = 0  # missing runs that are left to workers which start at the same time
     budget: Budget = field(default_factory=Budget)
-    counted: Callable[[], Sequence[Progress]] | None = (
-        None  # the runs that take from the budget; None: those of the study
-    )
+    counted: Callable[[], Sequence[Progress]] | None = None  # what takes from the budget; None: the study's runs
     environment: dict[str, str] = field(default_factory=dict)  # in addition, of each training
     noun: str = "study"  # what trains the runs, in messages: study | sweep
     stops: Callable[[Progress], str | None] | None = None  # why a run of several ranks needs no more training

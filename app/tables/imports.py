@@ -19,15 +19,17 @@ from ..errors import InputError
 
 MODULE = "isoscale_own_"  # before the name of the module that a user's file becomes
 _INSTALLED = {"site-packages", "dist-packages"}  # folders of installed packages, also of other prefixes
-_DO = "which is not part of the run ID. Put all code of the model into one file, or into a package that is installed"
-_NOT_EDITABLE = "(without --editable)"
+_DO = (
+    "which is not part of the run ID. Put all code of the model into one file, or into a package that is installed "
+    "(without --editable)"
+)
 
 
 def require_installed(path: str, tree: ast.Module) -> None:
     """Raise InputError for an import of code that is neither installed nor in the file. Nothing is imported."""
     for line, name in _named(tree):
         if where := ("a neighbouring file" if name.startswith(".") else _where(path, name.split(".")[0])):
-            raise InputError(f"{path}, line {line}: {name} is imported from {where}, {_DO} {_NOT_EDITABLE}")
+            raise InputError(f"{path}, line {line}: {name} is imported from {where}, {_DO}")
 
 
 @contextmanager
@@ -45,7 +47,7 @@ def watched(path: str) -> Iterator[None]:
         for name in found:
             del sys.modules[name]
     for name, where in found.items():
-        raise InputError(f"{path} imports {name} from {where}, {_DO} {_NOT_EDITABLE}")
+        raise InputError(f"{path} imports {name} from {where}, {_DO}")
 
 
 def require_values(path: str, values: Mapping[str, Any]) -> None:
@@ -56,7 +58,7 @@ def require_values(path: str, values: Mapping[str, Any]) -> None:
     for name, value in values.items():
         module = sys.modules.get(value.__module__) if isinstance(value, type | FunctionType) else value
         if getattr(module, "__dict__", None) is not values and (where := _outside(module)):
-            raise InputError(f"{path}: {name} is from {where}, {_DO} {_NOT_EDITABLE}")
+            raise InputError(f"{path}: {name} is from {where}, {_DO}")
 
 
 def _named(tree: ast.Module) -> Iterator[tuple[int, str]]:

@@ -7,8 +7,10 @@ import pytest
 
 from app.artifacts.attention_rows import Numbers, Part
 from app.artifacts.runs import find_runs, indexed
+from app.errors import InputError
 from app.results import arms as choosing
 from app.results import attended, attention_arms, subtracted
+from app.results.attention_units import Units
 from app.results.comparing import compare
 
 from . import classified, finished
@@ -114,3 +116,11 @@ def parts(rows, values):
     entropy = Numbers(rows, {"entropy": values})
     shares = [Numbers(rows, {"share": values, "share_first": values**2 * by}) for by in (1, 2)]
     return {Part("final", "test", 0): entropy, **{Part("final", f"patched{m}", 0): shares[m - 1] for m in (1, 2)}}
+
+
+def test_rows_whose_groups_are_unknown_are_refused_and_not_counted_as_separate(tmp_path):
+    run = finished(tmp_path, classified(RIGHT, groups=np.arange(100) // 4, names=None), **{**OF, "model": VIT})
+    units = Units.of(run)
+    assert units.codes(np.arange(8)).tolist() == [0] * 4 + [1] * 4
+    with pytest.raises(InputError, match=f"lack. Run `evaluate {run.record.run_id} --again`"):
+        units.codes(np.arange(98, 103))
